@@ -1,0 +1,30 @@
+"""The plumbing under the notebooks: device and seeds, data sets, figures, exercise checks.
+
+Models, losses and training loops are not here: they stand in the notebooks, in front of the reader.
+"""
+
+from dlutils.compat import import_torchvision
+from dlutils.data import DataCorrupted, Dataset, DataUnavailable, load_dataset, minibatches
+from dlutils.device import autocast, full_scale, get_device, seed_everything
+from dlutils.exercises import exercise, expect
+from dlutils.plots import COLORS, image_grid, learning_curve, show, use_style
+
+__all__ = [
+    "COLORS",
+    "DataCorrupted",
+    "DataUnavailable",
+    "Dataset",
+    "autocast",
+    "exercise",
+    "expect",
+    "full_scale",
+    "get_device",
+    "image_grid",
+    "import_torchvision",
+    "learning_curve",
+    "load_dataset",
+    "minibatches",
+    "seed_everything",
+    "show",
+    "use_style",
+]
