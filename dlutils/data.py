@@ -177,7 +177,7 @@ def _try_sources(file: _File, folder: Path) -> tuple[bytes, str] | list[Exceptio
     failures: list[Exception] = []
     for name, read in _sources(file):
         try:
-            return read(folder), f"from {name}"
+            return read(folder), f"from {name if '://' in name else 'the mirror'}"
         except (DataCorrupted, ValueError) as error:  # pooch's word for a wrong hash is ValueError
             failures.append(DataCorrupted(f"{name}: {error}"))
         except requests.RequestException as error:
@@ -203,7 +203,7 @@ def _fetch(file: _File) -> tuple[bytes, str]:
     """
     cache, failures = cache_folder(), []
     try:
-        return _read_folder(cache, file), f"from the cache {cache}"
+        return _read_folder(cache, file), "from the cache"
     except DataCorrupted as error:
         failures.append(error)
     except OSError:
