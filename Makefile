@@ -2,6 +2,7 @@
 PYTHON ?= python3
 PORT ?= 8888
 NB ?=
+CONSTRAINTS ?= constraints.txt
 VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY := $(BIN)/python
@@ -15,11 +16,11 @@ lab: $(READY)  # JupyterLab on the roadmap
 
 test: lint unit notebooks offline  # all the gates
 
-# The environment: made once, and again only when pyproject.toml or constraints.txt changed.
-$(READY): pyproject.toml constraints.txt
+# The environment: made once, and again only when pyproject.toml or the constraints changed.
+$(READY): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) extras/scripts/preflight.py
 	$(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install --quiet --constraint constraints.txt --editable ".[all]"
+	$(PY) -m pip install --quiet --constraint $(CONSTRAINTS) --editable ".[all]"
 	$(PY) extras/scripts/lab.py --configure
 	@touch $@
 

@@ -1,6 +1,7 @@
 """One work-around, kept in one place until nobody needs it."""
 
 import importlib
+import importlib.util
 from types import ModuleType
 
 import torch
@@ -18,7 +19,7 @@ def import_torchvision() -> ModuleType:
     A torchvision wheel built for CUDA can't load its C++ operators beside a CPU-only torch, and then `import
     torchvision` fails with "operator torchvision::nms does not exist", because torchvision registers Python code for
     operators nobody has declared. Declaring the two schemas first is enough for transforms, datasets and models to
-    work. The compiled operators themselves (nms, roi_align) stay missing and raise NotImplementedError when called.
+    work. The compiled operators themselves (nms, roi_align) stay missing and raise RuntimeError when called.
 
     Returns:
         The module `torchvision`. Calling this again is free.

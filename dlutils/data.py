@@ -1,26 +1,28 @@
 """Data sets as tensors in memory: fetched once, verified always, with a sample where there is no network."""
 
+import functools
 import gzip
 import hashlib
 import io
 import os
 import pickle
+import secrets
 import tarfile
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pooch
 import requests
 import torch
+from tqdm import tqdm  # in text: a widget's state would break the notebook
 
 from dlutils.shapes import SHAPES, draw_shapes
 
 TIMEOUT = (5, 30)  # seconds to connect, seconds of silence while reading
-RETRIES = 1  # more tries per address, after a second's pause
+ROUNDS = 2  # how often the addresses are asked, one after the other
 
 
 class DataUnavailable(RuntimeError):
@@ -31,7 +33,7 @@ class DataCorrupted(RuntimeError):
     """A source gave bytes that are not the official ones. The message has both digests; nothing wrong was kept."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Dataset:
     """A data set in memory.
 
@@ -126,71 +128,73 @@ CIFAR10_BATCHES = _files(
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps downloads: ``DLUTILS_DATA``, else the user's cache folder for dlutils."""
-    return Path(os.environ.get("DLUTILS_DATA") or pooch.os_cache("dlutils")).expanduser()
+    """Return the folder that keeps downloads: ``DLUTILS_DATA``, else ``~/.cache/dlutils``."""
+    return Path(os.environ.get("DLUTILS_DATA") or "~/.cache/dlutils").expanduser()
 
 
 def _check(data: bytes, file: _File, where: str) -> bytes:
     digest = hashlib.sha256(data).hexdigest()
     if digest != file.sha256:
-        raise DataCorrupted(
-            f"{where} is not the official file: its SHA-256 is {digest}, expected {file.sha256}. "
-            "Delete it if it is yours, then load the data set again."
-        )
+        raise DataCorrupted(f"{where}: not the official file, its SHA-256 is {digest}, expected {file.sha256}")
     return data
 
 
-def _download(url: str, file: _File, folder: Path) -> bytes:
-    """Fetch one address into `folder` with pooch, which writes to a temporary name, verifies and renames."""
-    store = pooch.create(folder, "", registry={file.name: f"sha256:{file.sha256}"}, urls={file.name: url})
-    store.retry_if_failed = RETRIES
-    downloader = pooch.HTTPDownloader(timeout=TIMEOUT, progressbar=True)
-    return _check(Path(store.fetch(file.name, downloader=downloader)).read_bytes(), file, url)
-
-
 def _read_folder(folder: Path, file: _File) -> bytes:
-    return _check((folder / file.name).read_bytes(), file, str(folder / file.name))
-
-
-def _writable(folder: Path) -> bool:
+    path = folder / file.name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataUnavailable(f"{path}: {error.strerror}") from error
+    return _check(data, file, str(path))
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line)
+
+
+def _keep(data: bytes, path: Path) -> None:
+    """Write a file to a temporary name and rename it: it is whole or not there, also when two processes write it."""
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
     except OSError:
-        return False
+        return _say_once(f"{cache_folder()} can't be written, so nothing is kept: set DLUTILS_DATA to another folder.")
+    try:
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    except OSError as error:
+        advice = "Free some space there, or set DLUTILS_DATA to another folder."
+        raise OSError(f"{path} can't be written: {error}. {advice}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _sources(file: _File) -> list[tuple[str, Callable[[Path], bytes]]]:
-    """List the places to ask, in order: the mirror (a folder or an address), then the hosts on the web."""
-    mirror = os.environ.get("DLUTILS_MIRROR", "").strip()
-    sources: list[tuple[str, Callable[[Path], bytes]]] = []
-    urls = file.urls
+def _download(url: str, file: _File) -> bytes:
+    """Fetch one address into memory, verify it, and only then keep it in the cache."""
+    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
+        response.raise_for_status()
+        total, name = int(response.headers.get("Content-Length", 0)), file.name.rsplit("/")[-1]
+        with tqdm(total=total or None, desc=name, unit="B", unit_scale=True) as bar:
+            chunks = []
+            for chunk in response.iter_content(1 << 16):
+                chunks.append(chunk)
+                bar.update(len(chunk))
+    data = _check(b"".join(chunks), file, url)
+    _keep(data, cache_folder() / file.name)
+    return data
+
+
+def _sources(file: _File) -> list[tuple[str, Callable[[], bytes]]]:
+    """List the places to ask, in order: the cache, the mirror (a folder or an address), the hosts on the web."""
+    mirror, cache, urls = os.environ.get("DLUTILS_MIRROR", "").strip(), cache_folder(), file.urls
+    sources: list[tuple[str, Callable[[], bytes]]] = [(f"the cache {cache}", partial(_read_folder, cache, file))]
     if mirror.startswith(("http://", "https://")):
         urls = (f"{mirror.rstrip('/')}/{file.name}", *urls)
     elif mirror:
-        sources.append((mirror, lambda _: _read_folder(Path(mirror).expanduser(), file)))
-    return sources + [(url, lambda folder, url=url: _download(url, file, folder)) for url in urls]
-
-
-def _try_sources(file: _File, folder: Path) -> tuple[bytes, str] | list[Exception]:
-    failures: list[Exception] = []
-    for name, read in _sources(file):
-        try:
-            return read(folder), f"from {name if '://' in name else 'the mirror'}"
-        except (DataCorrupted, ValueError) as error:  # pooch's word for a wrong hash is ValueError
-            failures.append(DataCorrupted(f"{name}: {error}"))
-        except requests.RequestException as error:
-            status = getattr(error.response, "status_code", None)
-            failures.append(DataUnavailable(f"{name}: {f'HTTP {status}' if status else type(error).__name__}"))
-        except FileNotFoundError:
-            failures.append(DataUnavailable(f"{name}: has no {file.name}"))
-        except OSError as error:
-            raise OSError(
-                f"{file.name} can't be kept in {folder}: {error}. "
-                "Free some space there, or set DLUTILS_DATA to another folder."
-            ) from error
-    return failures
+        sources.append((mirror, partial(_read_folder, Path(mirror).expanduser(), file)))
+    return sources + ROUNDS * [(url, partial(_download, url, file)) for url in urls]
 
 
 def _fetch(file: _File) -> tuple[bytes, str]:
@@ -201,26 +205,30 @@ def _fetch(file: _File) -> tuple[bytes, str]:
         DataCorrupted: a place gave other bytes and no later place gave the right ones.
         OSError: the disk is full, say.
     """
-    cache, failures = cache_folder(), []
+    failures: dict[str, bool] = {}  # the reason, and whether the bytes were wrong
+    for name, read in _sources(file):
+        try:
+            return read(), f"from {name}"
+        except requests.RequestException as error:
+            status = getattr(error.response, "status_code", None)
+            failures[f"{name}: {f'HTTP {status}' if status else type(error).__name__}"] = False
+        except (DataCorrupted, DataUnavailable) as error:
+            failures[str(error)] = isinstance(error, DataCorrupted)
+    reasons = "".join(f"\n  - {reason}" for reason in failures)
+    if any(failures.values()):
+        raise DataCorrupted(f"{file.name} could not be loaded:{reasons}\nDelete the wrong file if it is yours.")
+    raise DataUnavailable(f"{file.name} could not be loaded:{reasons}")
+
+
+def _fetch_all(files: tuple[_File, ...]) -> tuple[list[bytes], str]:
+    """Return the verified bytes of several files of one folder and where the first came from; errors as `_fetch`."""
     try:
-        return _read_folder(cache, file), "from the cache"
-    except DataCorrupted as error:
-        failures.append(error)
-    except OSError:
-        pass  # not there yet, or not readable
-    with tempfile.TemporaryDirectory() as scratch:
-        keep = _writable(cache)
-        if not keep:
-            print(f"{cache} can't be written, so {file.name} is not kept: set DLUTILS_DATA to another folder.")
-        found = _try_sources(file, cache if keep else Path(scratch))
-    if isinstance(found, tuple):
-        return found
-    failures += found
-    reasons = "".join(f"\n  - {failure}" for failure in failures) or "\n  - no mirror is set"
-    if any(isinstance(failure, DataCorrupted) for failure in failures):
-        raise DataCorrupted(f"{file.name} could not be loaded:{reasons}")
-    advice = f"\nDownload {file.urls[-1]} and put it at {cache / file.name}" if file.urls else ""
-    raise DataUnavailable(f"{file.name} could not be loaded:{reasons}{advice}")
+        fetched = [_fetch(file) for file in files]
+    except DataUnavailable as error:
+        addresses = "".join(f"\n  - {file.urls[-1]}" for file in files if file.urls)
+        folder = (cache_folder() / files[0].name).parent
+        raise DataUnavailable(f"{error}\nDownload these files and put them into {folder}:{addresses}") from error
+    return [data for data, _ in fetched], fetched[0][1]
 
 
 # ---------------------------------------------------------------- the sets
@@ -241,9 +249,9 @@ def _read_idx(data: bytes) -> np.ndarray:
 
 
 def _idx_arrays(files: tuple[_File, ...]) -> tuple[_Arrays, str]:
-    fetched = [_fetch(file) for file in files]
-    images, labels, test_images, test_labels = (_read_idx(data) for data, _ in fetched)
-    return (images[:, None], labels, test_images[:, None], test_labels), fetched[0][1]
+    fetched, source = _fetch_all(files)
+    images, labels, test_images, test_labels = map(_read_idx, fetched)
+    return (images[:, None], labels, test_images[:, None], test_labels), source
 
 
 def _split(images: np.ndarray, labels: np.ndarray, test_every: int) -> _Arrays:
@@ -289,18 +297,26 @@ def _digits() -> Dataset:
     return _dataset("digits", _split(images, labels, 5), _DIGITS, licence, "8×8, come with scikit-learn", True)
 
 
-def _cifar10_batches() -> tuple[list[bytes], str]:
-    """Return the five training batches and the test batch: from extracted files where they are, else the archive."""
-    try:
-        fetched = [_fetch(file) for file in CIFAR10_BATCHES]
-        return [data for data, _ in fetched], fetched[0][1]
-    except DataUnavailable:
-        archive, source = _fetch(CIFAR10_ARCHIVE)
+def _cifar10_from_archive() -> tuple[list[bytes], str]:
+    archive, source = _fetch(CIFAR10_ARCHIVE)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        members = [tar.extractfile(file.name) for file in CIFAR10_BATCHES]
-        return [
-            _check(member.read(), file, file.name) for member, file in zip(members, CIFAR10_BATCHES, strict=True)
-        ], source
+        members = [(tar.extractfile(file.name), file) for file in CIFAR10_BATCHES]
+        return [_check(member.read(), file, file.name) for member, file in members], source
+
+
+def _cifar10_batches() -> tuple[list[bytes], str]:
+    """Return the five training batches and the test batch, from extracted files or from the archive."""
+    ways = [partial(_fetch_all, CIFAR10_BATCHES), _cifar10_from_archive]
+    if (cache_folder() / CIFAR10_ARCHIVE.name).exists():
+        ways.reverse()  # nobody has to be asked for what is kept
+    try:
+        return ways[0]()
+    except (DataCorrupted, DataUnavailable) as error:
+        first = error
+    try:
+        return ways[1]()
+    except DataUnavailable:
+        raise first from None
 
 
 def _cifar10() -> Dataset:
@@ -332,7 +348,7 @@ _LOADERS: dict[str, tuple[Callable[[], Dataset], Callable[[], Dataset] | None]] 
 def load_dataset(name: str, sample: bool = False) -> Dataset:
     """Load a data set into memory.
 
-    The full set comes from the first of: the cache folder (``DLUTILS_DATA``, else the user's cache folder), the mirror
+    The full set comes from the first of: the cache folder (``DLUTILS_DATA``, else ``~/.cache/dlutils``), the mirror
     (``DLUTILS_MIRROR``: a folder or an http address with the official file names), the hosts on the web. Every byte is
     checked against the official SHA-256 before it is unpacked. With no network and no mirror the full set falls
     back to its sample and prints one line that says so; look at ``is_sample``.
@@ -393,4 +409,4 @@ def minibatches(
             yield tuple(t[start : start + batch_size] for t in tensors)
         else:
             chosen = order[start : start + batch_size]
-            yield tuple(t[chosen] for t in tensors)
+            yield tuple(t.index_select(0, chosen) for t in tensors)  # several times as fast as t[chosen]

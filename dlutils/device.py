@@ -1,5 +1,6 @@
 """Where to compute, how large, from which seed."""
 
+import operator
 import os
 import random
 
@@ -19,7 +20,7 @@ def seed_everything(seed: int = 0) -> int:
     """
     wanted = os.environ.get("DLUTILS_SEED") or seed
     try:
-        value = int(wanted)
+        value = int(wanted) if isinstance(wanted, str) else operator.index(wanted)
         if not 0 <= value < 2**32:
             raise ValueError
     except (TypeError, ValueError):
@@ -77,6 +78,10 @@ def _cpu_has_fast_bf16() -> bool:
     return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16"))
 
 
+def _gpu_has_fast_bf16() -> bool:
+    return torch.cuda.get_device_capability() >= (8, 0)  # is_bf16_supported() also says yes to slow emulation
+
+
 def autocast(device: torch.device) -> torch.autocast:
     """Return a context for mixed precision where it pays, and one that does nothing where it does not.
 
@@ -85,5 +90,5 @@ def autocast(device: torch.device) -> torch.autocast:
     so results agree to about three significant digits (https://pytorch.org/docs/stable/amp.html).
     """
     kind = torch.device(device).type
-    fast = {"cpu": _cpu_has_fast_bf16, "cuda": torch.cuda.is_bf16_supported}.get(kind, bool)()
+    fast = {"cpu": _cpu_has_fast_bf16, "cuda": _gpu_has_fast_bf16}.get(kind, bool)()
     return torch.autocast(kind, dtype=torch.bfloat16, enabled=fast)

@@ -17,8 +17,9 @@ class _NotYet(Exception):
 
 def _as_array(value: Any) -> np.ndarray:
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().double().numpy() if value.is_floating_point() else value.cpu().numpy()
-    return np.asarray(value)
+        value = value.detach().cpu()
+        return value.double().numpy() if value.is_floating_point() else value.numpy()
+    return np.asarray([_as_array(part) for part in value] if isinstance(value, (list, tuple)) else value)
 
 
 def expect(actual: Any, expected: Any, what: str, tolerance: float = 1e-6) -> None:
@@ -43,14 +44,15 @@ def expect(actual: Any, expected: Any, what: str, tolerance: float = 1e-6) -> No
     else:
         same = np.array_equal(got, right)
     if not same:
-        shown = [np.array2string(a, precision=4, threshold=10) for a in (got, right)]
+        shown = [np.array2string(a, precision=8, threshold=10) for a in (got, right)]
         raise AssertionError(f"{what} is {shown[0]}, expected {shown[1]}")
 
 
 def _where(error: BaseException) -> str:
     """Name the learner's own line nearest to the error: the last frame that was typed into a cell."""
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if "ipykernel" in f.filename or f.filename[0] == "<"]
-    return f" (line {frames[-1].lineno} of its cell: {frames[-1].line})" if frames and frames[-1].line else ""
+    frames = traceback.extract_tb(error.__traceback__)
+    typed = [f for f in frames if f.line and ("ipykernel" in f.filename or f.filename.startswith("<ipython-input"))]
+    return f" (line {typed[-1].lineno} of its cell: {typed[-1].line})" if typed else ""
 
 
 def exercise(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -78,8 +80,8 @@ def exercise(title: str) -> Callable[[Callable[..., None]], Callable[..., None]]
             except (_NotYet, NotImplementedError):
                 verdict = NOT_YET.format(title=title)
             except AssertionError as error:
-                verdict = f"✘ {title}: {error or 'an assertion failed' + _where(error)}."
-            except Exception as error:
+                verdict = f"✘ {title}: {str(error) or 'an assertion failed' + _where(error)}."
+            except (Exception, SystemExit) as error:
                 verdict = f"✘ {title}: your code raised {type(error).__name__}: {error}{_where(error)}."
             print(verdict, file=sys.stdout)
 

@@ -71,7 +71,10 @@ def image_grid(
     Raises:
         ValueError: the shape is none of those, there is no image, or the number of titles is not N.
     """
-    array = np.asarray(images.detach().cpu() if isinstance(images, torch.Tensor) else images)
+    if isinstance(images, torch.Tensor):
+        images = images.detach().cpu()
+        images = images.float() if images.is_floating_point() else images  # NumPy has no bfloat16
+    array = np.asarray(images)
     array = array[:, None] if array.ndim == 3 else array
     if array.ndim != 4 or array.shape[1] not in (1, 3) or len(array) == 0:
         raise ValueError(f"images must have shape (N, H, W), (N, 1, H, W) or (N, 3, H, W), not {array.shape}")
@@ -80,12 +83,12 @@ def image_grid(
     low, high = (0, 255) if array.dtype == np.uint8 else (float(array.min()), float(array.max()))
     array = np.clip((array.astype(float) - low) / max(high - low, 1e-12), 0, 1).transpose(0, 2, 3, 1)
     rows = -(-len(array) // columns)
-    shape = (size * min(columns, len(array)), size * rows * (1.25 if titles else 1.0) + (0.4 if title else 0))
+    shape = (size * min(columns, len(array)), size * rows * (1.0 if titles is None else 1.25) + (0.4 if title else 0))
     fig, axes = plt.subplots(rows, min(columns, len(array)), figsize=shape, squeeze=False)
     for index, ax in enumerate(axes.flat):
         ax.axis("off")
         if index < len(array):
-            ax.imshow(array[index].squeeze(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+            ax.imshow(array[index], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             if titles is not None:
                 ax.set_title(titles[index], fontsize=9, fontweight="normal")
     fig.suptitle(title, fontsize=12, fontweight="bold")

@@ -106,7 +106,7 @@ def run(path: Path, timeout: int = 600) -> float:
     nb = nbformat.read(path, as_version=4)
     name_cells(nb)
     client = NotebookClient(nb, timeout=timeout, kernel_name="python3", resources={"metadata": {"path": path.parent}})
-    client.record_timing = False
+    client.record_timing, client.coalesce_streams = False, True
     start = time.perf_counter()
     client.execute()
     seconds = time.perf_counter() - start
