@@ -6,8 +6,8 @@ import hashlib
 import io
 import os
 import pickle
-import secrets
 import tarfile
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,9 +19,14 @@ import requests
 import torch
 from tqdm import tqdm  # in text: a widget's state would break the notebook
 
+with warnings.catch_warnings():  # where there are no widgets, pooch's import of tqdm.auto says so
+    warnings.simplefilter("ignore")
+    import pooch
+
 from dlutils.shapes import SHAPES, draw_shapes
 
 TIMEOUT = (5, 30)  # seconds to connect, seconds of silence while reading
+pooch.get_logger().setLevel("ERROR")  # failures are reported once, by the error that ends the search
 ROUNDS = 2  # how often the addresses are asked, one after the other
 
 
@@ -128,8 +133,8 @@ CIFAR10_BATCHES = _files(
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps downloads: ``DLUTILS_DATA``, else ``~/.cache/dlutils``."""
-    return Path(os.environ.get("DLUTILS_DATA") or "~/.cache/dlutils").expanduser()
+    """Return the folder that keeps downloads: ``DLUTILS_DATA``, else the system's place for a user's caches."""
+    return Path(os.environ.get("DLUTILS_DATA") or pooch.os_cache("dlutils")).expanduser()
 
 
 def _check(data: bytes, file: _File, where: str) -> bytes:
@@ -153,37 +158,35 @@ def _say_once(line: str) -> None:
     print(line)
 
 
-def _keep(data: bytes, path: Path) -> None:
-    """Write a file to a temporary name and rename it: it is whole or not there, also when two processes write it."""
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+def _place_to_keep(scratch: str) -> Path:
+    """Return the cache folder, or `scratch` where the cache can't be written."""
+    cache = cache_folder()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.touch()
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            return cache
     except OSError:
-        return _say_once(f"{cache_folder()} can't be written, so nothing is kept: set DLUTILS_DATA to another folder.")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        advice = "Free some space there, or set DLUTILS_DATA to another folder."
-        raise OSError(f"{path} can't be written: {error}. {advice}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        _say_once(f"{cache} can't be written, so nothing is kept: set DLUTILS_DATA to another folder.")
+        return Path(scratch)
 
 
 def _download(url: str, file: _File) -> bytes:
-    """Fetch one address into memory, verify it, and only then keep it in the cache."""
-    with requests.get(url, stream=True, timeout=TIMEOUT) as response:
-        response.raise_for_status()
-        total, name = int(response.headers.get("Content-Length", 0)), file.name.rsplit("/")[-1]
-        with tqdm(total=total or None, desc=name, unit="B", unit_scale=True) as bar:
-            chunks = []
-            for chunk in response.iter_content(1 << 16):
-                chunks.append(chunk)
-                bar.update(len(chunk))
-    data = _check(b"".join(chunks), file, url)
-    _keep(data, cache_folder() / file.name)
-    return data
+    """Fetch one address with pooch, which writes to a temporary name, verifies the bytes and then renames the file."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = _place_to_keep(scratch)
+        store = pooch.create(folder, "", registry={file.name: f"sha256:{file.sha256}"}, urls={file.name: url})
+        bar = tqdm(desc=Path(file.name).name, total=1, unit="B", unit_scale=True, delay=1)  # pooch sets the total
+        http = pooch.HTTPDownloader(progressbar=bar, chunk_size=1 << 16, timeout=TIMEOUT)
+        try:
+            store.fetch(file.name, downloader=http)
+            return _read_folder(folder, file)
+        except requests.RequestException:
+            raise
+        except ValueError as error:  # pooch's word for a wrong hash; it has both digests
+            raise DataCorrupted(f"{url}: {error}") from error
+        except OSError as error:
+            advice = "Free some space there, or set DLUTILS_DATA to another folder."
+            raise OSError(f"{folder / file.name} can't be written: {error}. {advice}") from error
 
 
 def _sources(file: _File) -> list[tuple[str, Callable[[], bytes]]]:
@@ -348,10 +351,10 @@ _LOADERS: dict[str, tuple[Callable[[], Dataset], Callable[[], Dataset] | None]] 
 def load_dataset(name: str, sample: bool = False) -> Dataset:
     """Load a data set into memory.
 
-    The full set comes from the first of: the cache folder (``DLUTILS_DATA``, else ``~/.cache/dlutils``), the mirror
-    (``DLUTILS_MIRROR``: a folder or an http address with the official file names), the hosts on the web. Every byte is
-    checked against the official SHA-256 before it is unpacked. With no network and no mirror the full set falls
-    back to its sample and prints one line that says so; look at ``is_sample``.
+    The full set comes from the first of: the cache folder (``DLUTILS_DATA``, else the system's place for caches), the
+    mirror (``DLUTILS_MIRROR``: a folder or an http address with the official file names), the hosts on the web. Every
+    byte is checked against the official SHA-256 before it is unpacked. With no network and no mirror the full set
+    falls back to its sample and prints one line that says so; look at ``is_sample``.
 
     Args:
         name: ``"mnist"`` (60,000 + 10,000, 1×28×28), ``"fashion_mnist"`` (the same sizes), ``"cifar10"``

@@ -213,14 +213,16 @@ def test_a_download_that_was_killed_does_no_harm(server: Server, hosts: Hosts, c
 
 
 def test_a_process_that_was_killed_while_it_wrote_does_no_harm(server: Server, hosts: Hosts, cache: Path) -> None:
+    arguments = [http_server.__file__, server.host, "fashion_mnist"]
     script = (
-        "import os, pathlib, dlutils.data as data\n"
-        "pathlib.Path.replace = lambda *_: os.kill(os.getpid(), 9)\n"  # written, not yet renamed
-        f"data._keep(b'half', pathlib.Path({str(cache / FIRST)!r}))"
+        "import os, runpy, shutil, sys\n"
+        "shutil.move = lambda *_: os.kill(os.getpid(), 9)\n"  # written and verified, not yet renamed
+        f"sys.argv = {arguments!r}\n"
+        "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     assert subprocess.run([sys.executable, "-c", script]).returncode != 0
     [left_over] = files_in(cache)
-    assert left_over.endswith(".part")
+    assert left_over != FIRST
 
     hosts(server.host)
     server.behaviour = "404"
