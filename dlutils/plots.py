@@ -10,6 +10,7 @@ import torch
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from PIL import Image
 
 # Okabe and Ito's palette, safe for colour-blind readers (https://jfly.uni-koeln.de/color/), black last.
 COLORS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#F0E442", "#000000")
@@ -44,9 +45,10 @@ def show(fig: Figure, alt: str) -> None:
     """
     if len(alt.strip()) < 20:
         raise ValueError(f"alt={alt!r} is too short: say in a sentence what the figure shows")
-    buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", bbox_inches="tight", metadata={"Software": None})
+    drawn, buffer = io.BytesIO(), io.BytesIO()
+    fig.savefig(drawn, format="png", bbox_inches="tight")
     plt.close(fig)
+    Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(buffer, "png", optimize=True)
     data = {"image/png": buffer.getvalue(), "text/plain": f"[Figure: {alt}]"}
     display(data, raw=True, metadata={"image/png": {"alt": alt}})
 

@@ -140,7 +140,8 @@ def main() -> int:
     if missing:
         print(f"no such notebook: {', '.join(missing)}", file=sys.stderr)
         return 2
-    # Stored outputs are those of the CPU setting, on every machine.
+    # Stored outputs are those of the CPU setting with one thread, on every machine: so are CI's.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     os.environ.setdefault("DLUTILS_DEVICE", "cpu")
     os.environ.setdefault("DLUTILS_FULL", "0")
     chosen = args.notebooks or [path for path in find_notebooks() if stale(path)]
