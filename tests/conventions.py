@@ -19,8 +19,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
+import tomllib
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "extras" / "scripts"))
@@ -41,6 +43,7 @@ NOTEBOOK_METADATA = {"kernelspec", "language_info", "dlutils", "accelerator", "c
 CELLS, WORDS, FIGURES = (25, 70), (900, 2600), (3, 8)  # words: a little slack around the 1,000 to 2,500 asked for
 MAX_LINES, MAX_BYTES, MAX_ID, MIN_ALT, MIN_EXERCISES = 30, 500_000, 48, 20, 3
 LONG = 6  # lines that are too many to stand in two notebooks, comments and line breaks apart
+EXTRAS_FOR_ALL = {"all", "dev", "lab"}  # no lesson needs these on Colab
 PACKAGE_HOSTS = tuple(
     ".".join(name) for name in (("pypi", "org"), ("pythonhosted", "org"), ("anaconda", "org"))
 )  # in pieces, so that this file keeps its own rule
@@ -54,9 +57,25 @@ SECRET = re.compile(
 )
 
 
-def install_cell() -> str:
-    """Return the source of every notebook's second cell."""
-    return f'import sys\n\nif "google.colab" in sys.modules:\n    %pip install -q "dlutils @ git+{repository()}"'
+def install_cell(*extras: str) -> str:
+    """Return the source of a notebook's second cell: it installs dlutils with these extras, on Colab only."""
+    package = f"dlutils[{','.join(extras)}]" if extras else "dlutils"
+    return f'import sys\n\nif "google.colab" in sys.modules:\n    %pip install -q "{package} @ git+{repository()}"'
+
+
+def extras_needed(nb: NotebookNode) -> list[str]:
+    """Return the extras of pyproject.toml that bring a package which the notebook imports, in alphabetical order."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    nodes = [node for cell in code_cells(nb) for node in ast.walk(tree(cell))]
+    names = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+    names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
+    imported = {name.split(".")[0] for name in names}
+    brings = {
+        extra: {Requirement(line).name.replace("-", "_") for line in lines}
+        for extra, lines in project["optional-dependencies"].items()
+        if extra not in EXTRAS_FOR_ALL
+    }
+    return sorted(extra for extra, packages in brings.items() if packages & imported)
 
 
 # What the rules look at
@@ -271,8 +290,9 @@ def says_what_it_takes(nb: NotebookNode, path: Path) -> list[str]:
 def has_setup_cells(nb: NotebookNode, path: Path) -> list[str]:
     """The second cell installs dlutils on Colab; the third imports, seeds and picks the device. No other installs."""
     install, settings = nb.cells[1], nb.cells[2]
-    if install.cell_type != "code" or install.source.strip() != install_cell():
-        return [f"{install.id}: the second cell must be exactly\n{install_cell()}"]
+    right = install_cell(*extras_needed(nb))
+    if install.cell_type != "code" or install.source.strip() != right:
+        return [f"{install.id}: the second cell must be exactly\n{right}"]
     found = []
     needed = ("seed_everything", "get_device", "full_scale")
     missing = [n for n in needed if settings.cell_type != "code" or n not in calls(settings)]

@@ -141,6 +141,7 @@ MUTATIONS: dict[str, tuple[Callable[[NotebookNode], None], ...]] = {
         _swap("install", "install -q", "install -q torch"),
         _swap("setup", "seed_everything(0)", "0"), _swap("setup", "full_scale(device)", "False"), _drop("install"),
         _add("%pip install einops", "figure-1"), _add("!pip install einops", "figure-1"),
+        _add("import optuna.samplers", "figure-1"), _swap("install", "dlutils @", "dlutils[tuning] @"),
     ),
     "has_sections": (
         _swap("part-1", "## The idea", "## An idea"), _swap("part-0", "## Why", "### Why"),
@@ -244,6 +245,9 @@ def test_a_name_is_stopped(name: str) -> None:
 
 
 ALLOWED = {
+    "has_setup_cells": lambda nb: (
+        _add("from optuna import samplers", "figure-1")(nb), _swap("install", "dlutils @", "dlutils[tuning] @")(nb),
+    ),
     "has_sections": lambda nb: (
         _drop("part-1")(nb), nb.metadata.dlutils.update(omit={"The idea": "the lesson before this one gave it"})
     ),
