@@ -1,4 +1,4 @@
-"""The plumbing under the notebooks: device and seeds, data sets, figures, exercise checks.
+"""The plumbing under the notebooks: device and seeds, data sets, figures, intervals, exercise checks.
 
 Models, losses and training loops are not here: they stand in the notebooks, in front of the reader.
 """
@@ -8,6 +8,7 @@ from dlutils.data import DataCorrupted, Dataset, DataUnavailable, load_dataset, 
 from dlutils.device import autocast, full_scale, get_device, seed_everything
 from dlutils.exercises import exercise, expect
 from dlutils.plots import COLORS, image_grid, learning_curve, show, use_style
+from dlutils.stats import interval
 
 __all__ = [
     "COLORS",
@@ -21,6 +22,7 @@ __all__ = [
     "get_device",
     "image_grid",
     "import_torchvision",
+    "interval",
     "learning_curve",
     "load_dataset",
     "minibatches",
