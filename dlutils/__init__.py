@@ -9,12 +9,14 @@ from dlutils.device import autocast, full_scale, get_device, seed_everything
 from dlutils.exercises import exercise, expect
 from dlutils.plots import COLORS, image_grid, learning_curve, show, use_style
 from dlutils.stats import interval
+from dlutils.text import Text, load_text
 
 __all__ = [
     "COLORS",
     "DataCorrupted",
     "DataUnavailable",
     "Dataset",
+    "Text",
     "autocast",
     "exercise",
     "expect",
@@ -25,6 +27,7 @@ __all__ = [
     "interval",
     "learning_curve",
     "load_dataset",
+    "load_text",
     "minibatches",
     "seed_everything",
     "show",

@@ -381,8 +381,13 @@ def load_dataset(name: str, sample: bool = False) -> Dataset:
         if small is None:
             raise
     stand_in = small()
-    print(f"{name} could not be reached, so this run uses the {stand_in!r}. For the full set: README, Troubleshooting.")
+    say_stand_in(name, stand_in)
     return stand_in
+
+
+def say_stand_in(name: str, stand_in: object) -> None:
+    """Say in one line that `stand_in` is used, because the full set `name` could not be reached."""
+    print(f"{name} could not be reached, so this run uses the {stand_in!r}. For the full set: README, Troubleshooting.")
 
 
 def minibatches(

@@ -39,8 +39,9 @@ PLAN = {
         "architectures/02_cnn": ("CNN", "convolution three ways, LeNet, a residual network"),
         "architectures/03_rnn": ("RNN", "backpropagation through time and a character model"),
         "architectures/04_lstm_gru": ("LSTM and GRU", "gates that remember, and an honest forecast of sunspots"),
-        "architectures/05_transformer": ("Transformer", "attention from arrays, and a GPT that writes"),
-        "architectures/06_autoencoder": ("Autoencoder", "compress, denoise and detect anomalies, beside PCA"),
+        "architectures/05_attention": ("Attention", "attention from arrays, and what order is to it"),
+        "architectures/06_transformer": ("Transformer", "a GPT that writes, its cache, and BERT"),
+        "architectures/07_autoencoder": ("Autoencoder", "compress, denoise and detect anomalies, beside PCA"),
     },
     "Generative models": {
         "generative/01_gan": ("GAN", "a forger and a detective, and what makes them fail"),
