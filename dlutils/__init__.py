@@ -8,6 +8,7 @@ from dlutils.data import DataCorrupted, Dataset, DataUnavailable, load_dataset, 
 from dlutils.device import autocast, full_scale, get_device, seed_everything
 from dlutils.exercises import exercise, expect
 from dlutils.plots import COLORS, image_grid, learning_curve, show, use_style
+from dlutils.scenes import digit_scenes
 from dlutils.scorer import augmentation_gain, digit_distance, digit_features, digit_probabilities
 from dlutils.stats import interval
 from dlutils.text import Text, load_text
@@ -23,6 +24,7 @@ __all__ = [
     "digit_distance",
     "digit_features",
     "digit_probabilities",
+    "digit_scenes",
     "exercise",
     "expect",
     "full_scale",
