@@ -3,6 +3,7 @@
 Models, losses and training loops are not here: they stand in the notebooks, in front of the reader.
 """
 
+from dlutils.coco import Photo, load_photos, load_yolov8n
 from dlutils.compat import import_torchvision
 from dlutils.data import DataCorrupted, Dataset, DataUnavailable, load_dataset, minibatches
 from dlutils.device import autocast, full_scale, get_device, seed_everything
@@ -18,6 +19,7 @@ __all__ = [
     "DataCorrupted",
     "DataUnavailable",
     "Dataset",
+    "Photo",
     "Text",
     "augmentation_gain",
     "autocast",
@@ -34,7 +36,9 @@ __all__ = [
     "interval",
     "learning_curve",
     "load_dataset",
+    "load_photos",
     "load_text",
+    "load_yolov8n",
     "minibatches",
     "seed_everything",
     "show",

@@ -102,12 +102,12 @@ def read_card(path: Path) -> dict[str, str]:
     """Return title, sentence, result and CPU time of a finished notebook."""
     nb = nbformat.read(path, as_version=4)
     lines = [line.strip() for line in nb.cells[0].source.splitlines() if line.strip()]
-    output = [o.text for c in nb.cells if "result" in c.metadata.get("tags", []) for o in c.outputs if "text" in o]
+    shown = [o for c in nb.cells if "result" in c.metadata.get("tags", []) for o in c.outputs if "text" in o]
     seconds = nb.metadata.get("dlutils", {}).get("seconds", 0.0)
     return {
         "title": lines[0].removeprefix("# "),
         "sentence": lines[1],
-        "result": "".join(output).strip().replace("|", "\\|"),
+        "result": "".join(o.text for o in shown if o.get("name") != "stderr").strip().replace("|", "\\|"),
         "time": format_seconds(seconds),
     }
 

@@ -37,7 +37,7 @@ def find_notebooks(root: Path = ROOT) -> list[Path]:
 def loads_from_web(path: Path) -> bool:
     """Whether a notebook's CPU setting asks for a full data set, and so runs differently with and without a network."""
     code = "".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
-    calls = re.findall(r"load_(?:dataset|text)\(([^)]*)\)", code)
+    calls = re.findall(r"load_(?:dataset|text|photos)\(([^)]*)\)", code)
     same = ("sample=True", "sample=not FULL", "digits", '"python"')  # these come with the installed packages
     return not all(any(word in call for word in same) for call in calls)
 
