@@ -1,4 +1,4 @@
-"""How nbval runs the notebooks (`pytest --nbval-lax …`), and what each took: a table at the end of the run."""
+"""How nbval runs the notebooks (`pytest --nbval-lax …`), a table of what each took, and what tests of data share."""
 
 import os
 import sys
@@ -89,3 +89,21 @@ class NotebookTable:
 
 def _row(seconds: float, peak: int, what: str) -> str:
     return f"{seconds:8.1f} s {peak / 2**20:8,.0f} MiB  {what}"
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a test away from the user's cache, mirror and proxy, and make it quick."""
+    import dlutils.data  # here, since no notebook's run needs it
+
+    monkeypatch.setenv("DLUTILS_DATA", str(cache))
+    monkeypatch.delenv("DLUTILS_MIRROR", raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.setattr(dlutils.data, "ROUNDS", 1)
+    dlutils.data._say_once.cache_clear()

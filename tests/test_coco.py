@@ -21,6 +21,7 @@ import dlutils.coco
 import dlutils.data
 from dlutils import DataCorrupted, DataUnavailable, Photo, load_photos, load_yolov8n
 
+pytestmark = pytest.mark.usefixtures("alone")
 OFFICIAL = Path(os.environ.get("DLUTILS_MIRROR") or "no mirror is set").expanduser()  # before any test changes it
 NAMES = [file.name for file in dlutils.coco.PHOTOS]
 WEIGHTS = dlutils.coco.YOLOV8N.name
@@ -28,17 +29,6 @@ COLOURS = ((200, 30, 30), (30, 200, 30), (30, 30, 200))
 needs_photos = pytest.mark.skipif(
     not (OFFICIAL / dlutils.coco.ARCHIVE.name).is_file(), reason="needs a mirror with the photos of COCO"
 )
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's cache, mirror and proxy, and make it quick."""
-    monkeypatch.setenv("DLUTILS_DATA", str(tmp_path / "cache"))
-    monkeypatch.delenv("DLUTILS_MIRROR", raising=False)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(dlutils.data, "ROUNDS", 1)
-    dlutils.data._say_once.cache_clear()
 
 
 @pytest.fixture

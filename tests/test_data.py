@@ -23,27 +23,12 @@ import dlutils.data
 from dlutils import DataCorrupted, Dataset, DataUnavailable, import_torchvision, load_dataset, minibatches
 from dlutils.shapes import draw_shapes
 
+pytestmark = pytest.mark.usefixtures("alone")
 OFFICIAL = Path(os.environ.get("DLUTILS_MIRROR") or "no mirror is set").expanduser()  # before any test changes it
 FIRST = "fashion-mnist/train-images-idx3-ubyte.gz"
 CLOTHES = [name for name in official_files() if name.startswith("fashion-mnist/")]
 DIGEST = re.compile(r"\b[0-9a-f]{64}\b")
 Hosts = Callable[..., None]
-
-
-@pytest.fixture
-def cache(tmp_path: Path) -> Path:
-    return tmp_path / "cache"
-
-
-@pytest.fixture(autouse=True)
-def alone(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's cache, mirror and proxy, and make it quick."""
-    monkeypatch.setenv("DLUTILS_DATA", str(cache))
-    monkeypatch.delenv("DLUTILS_MIRROR", raising=False)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(dlutils.data, "ROUNDS", 1)
-    dlutils.data._say_once.cache_clear()
 
 
 @pytest.fixture

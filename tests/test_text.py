@@ -13,20 +13,10 @@ import dlutils.data
 import dlutils.text
 from dlutils import DataCorrupted, Text, load_text
 
+pytestmark = pytest.mark.usefixtures("alone")
 OFFICIAL = Path(os.environ.get("DLUTILS_MIRROR") or "no mirror is set").expanduser()  # before any test changes it
 NAME = "text/tinyshakespeare/input.txt"
 PLAY = "First Citizen:\nBefore we proceed any further, hear me speak.\n" * 20
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every test away from the user's cache, mirror and proxy, and make it quick."""
-    monkeypatch.setenv("DLUTILS_DATA", str(tmp_path / "cache"))
-    monkeypatch.delenv("DLUTILS_MIRROR", raising=False)
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    monkeypatch.setattr(dlutils.data, "ROUNDS", 1)
-    dlutils.data._say_once.cache_clear()
 
 
 @pytest.fixture(scope="module")
